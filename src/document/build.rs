@@ -204,7 +204,10 @@ pub fn credit_in_part(
     usage: &Usage,
     items: &[Item],
 ) -> Result<Document, BuildError> {
-    let tax = invoice.usage.first().map(|line| tax_of(invoice, line.tax_category, line.tax_rate));
+    let tax = invoice
+        .usage
+        .first()
+        .map_or_else(Tax::default, |line| tax_of(invoice, line.tax_category, line.tax_rate));
     let corrected = Corrected {
         number: invoice.number.clone().expect("an invoice that is credited has a number"),
         issue_date: invoice.issue_date.clone(),
@@ -221,7 +224,7 @@ pub fn credit_in_part(
         seller: invoice.seller.clone(),
         buyer: invoice.buyer.clone(),
         currency: invoice.currency.clone(),
-        tax: tax.unwrap_or_else(Tax::default),
+        tax,
         payment: invoice.payment.clone(),
         notes: invoice.notes.clone(),
     };

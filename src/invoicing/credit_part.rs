@@ -120,7 +120,7 @@ impl LeftOfInvoice {
     }
 
     fn number(&self) -> &str {
-        self.invoice.number.as_deref().unwrap_or_default()
+        self.invoice.number.as_deref().unwrap_or("")
     }
 
     fn lines(&self, lines: &BTreeSet<u64>) -> Result<(Usage, Vec<Item>, CreditedPart), IssueError> {

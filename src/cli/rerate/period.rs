@@ -35,7 +35,8 @@ pub fn run(args: &RerateCommand, project: &Project) -> Result<(), CliError> {
         scope: &scope,
         rates: &rates.display().to_string(),
         inputs: &inputs,
-        booked: None,
+        books: false,
+        run_id: None,
     };
     Ok(term::print(&shown.of(&rerated)?)?)
 }
@@ -62,14 +63,17 @@ fn book(args: &RerateCommand, project: &Project, ledger: &Ledger) -> Result<(), 
         scope: &scope,
         rates: &rates.display().to_string(),
         inputs: &inputs,
-        booked: Some(booked.run_id.as_deref()),
+        books: true,
+        run_id: booked.run_id.as_deref(),
     };
     let mut text = shown.of(&booked.rerated)?;
     if args.format == RerateFormat::Text {
-        text += &match &booked.run_id {
-            Some(run_id) => format!("run {run_id}: the differences are booked\n"),
-            None => "no call costs anything else: nothing was booked\n".to_owned(),
-        };
+        match &booked.run_id {
+            Some(run_id) => {
+                let _ = writeln!(text, "run {run_id}: the differences are booked");
+            }
+            None => text += "no call costs anything else: nothing was booked\n",
+        }
         text += &head(&history);
     }
     print_what_is_done(&text, "the differences are booked, but that could not be printed");
@@ -142,8 +146,10 @@ struct RerateShown<'a> {
     scope: &'a PeriodScope,
     rates: &'a str,
     inputs: &'a Inputs,
-    /// The run that books it; `None` within if nothing differs, without if nothing is booked.
-    booked: Option<Option<&'a str>>,
+    /// True if what differs is booked.
+    books: bool,
+    /// The run that books it; `None` if nothing differs.
+    run_id: Option<&'a str>,
 }
 
 /// The most sums that are shown to people.
@@ -350,8 +356,8 @@ impl RerateShown<'_> {
         if self.args.of.calls {
             shown["legs"] = rerated.legs.iter().map(leg_json).collect();
         }
-        if let Some(run_id) = self.booked {
-            shown["run_id"] = run_id.into();
+        if self.books {
+            shown["run_id"] = self.run_id.into();
         }
         Ok(shown)
     }

@@ -16,7 +16,7 @@
 //! nothing together. An invoice that bills both has no line for them, and no amount.
 
 use super::scan::{LoggedRest, PartRerated, PeriodScan, PeriodScope, TakeChanged};
-use super::sums::PeriodRerated;
+use super::sums::{PeriodRerated, RepricedSum};
 use crate::booked::Booked;
 use crate::call::Calls;
 use crate::fit::must_fit;
@@ -386,7 +386,7 @@ fn check(staged: &Staged, found: &RerateFound<'_>) -> Result<(), LedgerError> {
     let shown = found.rerated.by_currency().map_err(LedgerError::of_sum)?;
     let none = Total::default();
     for currency in shown.keys().copied().chain(staged.amount.keys().map(String::as_str)) {
-        let difference = shown.get(currency).map_or(none, |sum| sum.difference());
+        let difference = shown.get(currency).map_or(none, RepricedSum::difference);
         let booked = staged.amount.get(currency).copied().unwrap_or(none);
         if difference != booked {
             return Err(LedgerError::Unbalanced(format!(

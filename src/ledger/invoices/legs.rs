@@ -411,7 +411,7 @@ fn without_opposites(sorted: impl Iterator<Item = ItemisedLeg>) -> Vec<ItemisedL
         let is_opposite = |other: &ItemisedLeg| {
             let amount = Exact(-leg.amount.0);
             let (duration_seconds, billed_seconds) = (-leg.duration_seconds, -leg.billed_seconds);
-            *other == ItemisedLeg { amount, duration_seconds, billed_seconds, ..leg.clone() }
+            *other == ItemisedLeg { duration_seconds, billed_seconds, amount, ..leg.clone() }
         };
         let same = kept.iter().rev().take_while(|other| other.call_sid == leg.call_sid).count();
         let first = kept.len() - same;
