@@ -44,7 +44,7 @@ fn a_quote_that_swallows_whole_lines_costs_those_lines() {
     let wait = Some(MalformedRecord);
     let text = "CA0,AC,,x\nCA1,\"HQ,,x\nCA2,AC,,x\n\nCA3,JOE\",,x\nCA4,AC,,x\n";
     let expected =
-        [(0, Some(MissingField)), (10, wait), (21, wait), (32, wait), (45, Some(MissingField))];
+        [(0, Some(MissingField)), (10, wait), (21, wait), (32, wait), (44, Some(MissingField))];
     assert_eq!(reasons(text), expected);
     // The last line has no end, or ends as on Windows.
     assert_eq!(reasons("CA1,\"HQ,,x\r\nCA2,JOE\",,x"), [(0, wait), (13, wait)]);
