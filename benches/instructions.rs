@@ -172,7 +172,7 @@ fn csv(part: &str, blocks: u64) -> u64 {
     match part {
         "scan" => counted(|| {
             let columns = header.names.len();
-            let end = |bytes| calls_csv::scan(bytes, b',', columns, true).end;
+            let end = |bytes: &[u8]| calls_csv::scan(bytes, b',', columns, true).end;
             each(&mut |bytes| assert_eq!(end(bytes), bytes.len()));
         }),
         "count" => counted(|| each(&mut |bytes| assert!(calls_csv::count(bytes, &[], b',') > 0))),

@@ -49,7 +49,7 @@ fn a_quote_that_swallows_whole_lines_costs_those_lines() {
     // The last line has no end, or ends as on Windows.
     assert_eq!(reasons("CA1,\"HQ,,x\r\nCA2,JOE\",,x"), [(0, wait), (13, wait)]);
     // The text of each is its own line.
-    assert_eq!(record_text(text[10..].as_bytes(), &header()), "CA1,\"HQ,,x");
+    assert_eq!(record_text(&text.as_bytes()[10..], &header()), "CA1,\"HQ,,x");
     // A text over lines is a text, if none of its lines has all columns.
     assert_eq!(reasons("CA1,\"a\nb, c\nd\",,x\n"), [(0, Some(MissingField))]);
 }
