@@ -2,7 +2,7 @@
 //! answer, which its tag names.
 //!
 //! **Invariant:** what is shown again is a look again: whose calls an answer shows is kept with it.
-//! Answers without a tag are never kept, and no more than [`MOST_BYTES`] of them.
+//! Answers without a tag are never kept, and no more than `MOST_BYTES` of them.
 
 use super::http::HttpAnswer;
 use std::collections::{BTreeSet, HashMap, VecDeque};

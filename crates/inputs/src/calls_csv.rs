@@ -238,7 +238,7 @@ impl Scan {
 ///
 /// A quoted field may hold line ends; it is followed for at most [`LONGEST_FIELD`]. If a quote is
 /// not closed within that, or is followed by anything but a delimiter or a line end, the line in
-/// which the record starts is broken. If a quote [`swallows`] lines, all of them are.
+/// which the record starts is broken. If a quote swallows lines, all of them are.
 #[must_use]
 pub fn scan(bytes: &[u8], delimiter: u8, columns: usize, at_end: bool) -> Scan {
     let mut scan = Scan::default();
@@ -562,7 +562,7 @@ pub fn why_malformed(text: &str, header: &Header) -> Option<String> {
 }
 
 /// The message for a malformed record whose text reads well: its line end is missing, or a quote
-/// of an earlier line [`swallows`] it. (A text with a NUL, or that was no UTF-8, does not read
+/// of an earlier line swallows it. (A text with a NUL, or that was no UTF-8, does not read
 /// well.)
 #[must_use]
 pub fn may_be_cut(text: &str, header: &Header) -> Option<String> {

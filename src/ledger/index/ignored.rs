@@ -2,7 +2,7 @@
 //! its file is not read.
 //!
 //! **Invariant:** a call that a search wants has keys that it may want. A run with more than
-//! [`MOST`] ignored calls has none here, and its file is read.
+//! `MOST` ignored calls has none here, and its file is read.
 //!
 //! # Why
 //! Thirty nights have thirty files of ignored calls, and each page of calls read all of them: 30 ms

@@ -32,7 +32,7 @@ pub fn are_versions(reason: &str) -> bool {
     reason == Reason::ConflictingDuplicate.as_str()
 }
 
-/// The versions of calls that wait in several ones, each call as a table; at most [`SHOWN`].
+/// The versions of calls that wait in several ones, each call as a table; at most `SHOWN`.
 ///
 /// # Errors
 /// If the ledger cannot be read.
