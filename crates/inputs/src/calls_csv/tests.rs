@@ -47,7 +47,7 @@ fn a_quote_that_swallows_whole_lines_costs_those_lines() {
         [(0, Some(MissingField)), (10, wait), (21, wait), (32, wait), (44, Some(MissingField))];
     assert_eq!(reasons(text), expected);
     // The last line has no end, or ends as on Windows.
-    assert_eq!(reasons("CA1,\"HQ,,x\r\nCA2,JOE\",,x"), [(0, wait), (13, wait)]);
+    assert_eq!(reasons("CA1,\"HQ,,x\r\nCA2,JOE\",,x"), [(0, wait), (12, wait)]);
     // The text of each is its own line.
     assert_eq!(record_text(&text.as_bytes()[10..], &header()), "CA1,\"HQ,,x");
     // A text over lines is a text, if none of its lines has all columns.
