@@ -147,29 +147,12 @@ impl Versions {
     }
 }
 
-/// A booked call in the fields of a record. For a child, the log has the target in `to`, whichever
-/// field named it.
+/// A booked call in the fields of a record; `refers` if the target of a child is in `refer_to`.
 fn of_log(row: &LogRow, refers: bool) -> Filled {
     let is_child = !row.parent_call_sid.is_empty();
     let target = if is_child && refers { Field::ReferTo } else { Field::To };
-    let cells = [
-        (Field::Sid, row.call_sid.clone()),
-        (Field::ParentCallSid, row.parent_call_sid.clone()),
-        (Field::AccountSid, row.account_sid.clone()),
-        (Field::TrunkSid, row.trunk_sid.clone()),
-        (Field::Direction, row.direction.clone()),
-        (Field::From, row.from.clone()),
-        (target, row.to.clone()),
-        (Field::StartTime, time::text(row.start)),
-        (Field::EndTime, row.end.map(time::text).unwrap_or_default()),
-        (Field::Duration, row.duration_seconds.to_string()),
-        (Field::Status, row.status.clone()),
-    ];
-    cells
-        .into_iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(field, text)| (field.as_str(), text))
-        .collect()
+    let fields = row.record_fields(target).into_iter();
+    fields.map(|(field, text)| (field.as_str(), text)).collect()
 }
 
 /// True if a target's text may be the log's value: the log has a number at the trunk's own domain

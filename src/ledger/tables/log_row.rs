@@ -5,7 +5,9 @@ use crate::ledger::tables::columns::{self, LOG_COLUMNS};
 use crate::ledger::tables::stored::Rows;
 use crate::ledger::tables::typed::stored_row;
 use crate::money::{AMOUNT_DECIMALS, PRICE_DECIMALS, decimal_text};
+use crate::record::Field;
 use crate::time::{self, Micros};
+use std::collections::BTreeMap;
 
 /// A row of the call log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +64,26 @@ stored_row! {
 const _: () = assert!(StoredLogRow::COLUMNS.len() == LOG_COLUMNS.len(), "all columns of the log");
 
 impl LogRow {
+    /// What the log has of a record's fields, none of them empty. It has a child's target in `to`,
+    /// whichever field of the record named it: that field is `target`.
+    #[must_use]
+    pub fn record_fields(&self, target: Field) -> BTreeMap<Field, String> {
+        let all = [
+            (Field::Sid, self.call_sid.clone()),
+            (Field::ParentCallSid, self.parent_call_sid.clone()),
+            (Field::AccountSid, self.account_sid.clone()),
+            (Field::TrunkSid, self.trunk_sid.clone()),
+            (Field::Direction, self.direction.clone()),
+            (Field::From, self.from.clone()),
+            (target, self.to.clone()),
+            (Field::StartTime, time::text(self.start)),
+            (Field::EndTime, self.end.map_or_else(String::new, time::text)),
+            (Field::Duration, self.duration_seconds.to_string()),
+            (Field::Status, self.status.clone()),
+        ];
+        all.into_iter().filter(|(_, text)| !text.is_empty()).collect()
+    }
+
     /// The rows of a frame with all columns of the log.
     ///
     /// # Errors

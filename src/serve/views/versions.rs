@@ -77,21 +77,8 @@ fn of_waiting(at: usize, row: &SuspenseRow) -> ShownVersion {
 }
 
 fn of_booked(row: &LogRow) -> ShownVersion {
-    let all = [
-        (Field::Sid, row.call_sid.clone()),
-        (Field::ParentCallSid, row.parent_call_sid.clone()),
-        (Field::AccountSid, row.account_sid.clone()),
-        (Field::TrunkSid, row.trunk_sid.clone()),
-        (Field::Direction, row.direction.clone()),
-        (Field::From, row.from.clone()),
-        (Field::To, row.to.clone()),
-        (Field::StartTime, time::text(row.start)),
-        (Field::EndTime, row.end.map_or_else(String::new, time::text)),
-        (Field::Duration, row.duration_seconds.to_string()),
-        (Field::Status, row.status.clone()),
-    ];
-    let fields = all.into_iter().filter(|(_, text)| !text.is_empty()).collect();
-    ShownVersion { title: "Booked".to_owned(), source: format!("run {}", row.run_id), fields }
+    let (source, fields) = (format!("run {}", row.run_id), row.record_fields(Field::To));
+    ShownVersion { title: "Booked".to_owned(), source, fields }
 }
 
 /// The same instant may be written in several ways, and a word in several cases.
